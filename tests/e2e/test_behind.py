@@ -1,4 +1,4 @@
-"""A second nginx is the load balancer: it terminates TLS, passes requests on, and takes hosts out by their health."""
+"""An nginx is the load balancer in front of either proxy, and takes hosts out by their health."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ import pytest
 
 from stackctl.certs.dummy import make_dummy
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import NGINX_IMAGE, Reply, Stack, docker, wait_until
+from tests.e2e.helpers import HAPROXY_IMAGE, NGINX_IMAGE, Reply, Stack, docker, wait_until
 
 pytestmark = pytest.mark.e2e
+
+IMAGES = {"nginx": NGINX_IMAGE, "haproxy": HAPROXY_IMAGE}
+BALANCER = {"nginx": ["balancer-protocol"], "haproxy": []}
 
 CLIENT = "192.0.2.7"
 DOCKERS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
@@ -71,7 +74,7 @@ class Balancer:
         try:
             with socket.create_connection((self.stack.address, 80), 2) as connection:
                 connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
-                return connection.recv(64).startswith(b"HTTP/1.1 200 ")
+                return connection.recv(64).startswith((b"HTTP/1.1 200 ", b"HTTP/1.0 200 "))
         except OSError:
             return False
 
@@ -94,11 +97,16 @@ class Balancer:
             connection.close()
 
 
+@pytest.fixture(scope="module", params=["nginx", "haproxy"])
+def proxy(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def site(new_stack: NewStack) -> Stack:
+def site(proxy: str, new_stack: NewStack) -> Stack:
     stack = new_stack()
     trusted = [word for one in DOCKERS for word in ("--trusted", one)]
-    arguments = stack.init_arguments("--behind", "alb", *trusted)
+    arguments = stack.init_arguments("--behind", "alb", *trusted, "--proxy", proxy, nginx=IMAGES[proxy])
     at = arguments.index("--https")
     stack.ok(*arguments[:at], *arguments[at + 2 :])
     stack.add("app")
@@ -139,7 +147,7 @@ def balancer(site: Stack, addresses: Iterator[str], tmp_path_factory: pytest.Tem
         docker("rm", "-f", made.container)
 
 
-def test_the_site_has_no_certificate_and_the_app_sees_the_visitor(site: Stack, balancer: Balancer) -> None:
+def test_the_site_has_no_certificate_and_the_app_sees_the_visitor(proxy: str, site: Stack, balancer: Balancer) -> None:
     name = site.domain("app")
     assert not site.lineages()
     ports = site.compose("ps", "--format", "json")
@@ -152,7 +160,7 @@ def test_the_site_has_no_certificate_and_the_app_sees_the_visitor(site: Stack, b
     assert (plain.status, plain.headers["Location"]) == (308, f"https://{name}/a?b")
     assert not site.ok("plan").stdout.count("+")
     assert "http" in site.ok("status").stdout
-    log = wait_until(lambda: docker("logs", site.container("nginx")), what="the log is written")
+    log = wait_until(lambda: docker("logs", site.container(proxy)), what="the log is written")
     assert f"\n{CLIENT} " in f"\n{log}"
     assert "/healthz" not in log
 
@@ -191,11 +199,11 @@ def test_a_host_that_goes_loses_no_request(site: Stack, balancer: Balancer) -> N
     wait_until(lambda: b"the other host" not in balancer.ask(name).body, what="the balancer has the host again")
 
 
-def test_maintenance_of_the_host_holds_over_a_reload(site: Stack, balancer: Balancer) -> None:
+def test_maintenance_of_the_host_holds_over_a_reload(proxy: str, site: Stack, balancer: Balancer) -> None:
     site.ok("maintenance", "host", "on")
     assert not balancer.asks()
-    docker("kill", "--signal", "HUP", site.container("nginx"))
-    site.compose("restart", "nginx")
+    docker("kill", "--signal", "HUP", site.container(proxy))
+    site.compose("restart", proxy)
     wait_until(lambda: site.http("nobody.example.net", "/healthz").status == 503, what="the proxy answers")
     assert "takes no requests of its load balancer" in site.ok("status").stdout
     site.ok("maintenance", "host", "off")
@@ -219,7 +227,7 @@ def test_tls_of_its_own_comes_and_goes_like_any_change(site: Stack, balancer: Ba
     assert site.lineages() == [name]
 
 
-def test_the_proxy_protocol_reaches_through_all_commands(site: Stack) -> None:
+def test_the_proxy_protocol_reaches_through_all_commands(proxy: str, site: Stack) -> None:
     name = site.domain("app")
     site.edit("    tls: ", "    client-ip: proxy-protocol\n    # tls: ")
     site.edit("    redirect: ", "    # redirect: ")
@@ -229,9 +237,9 @@ def test_the_proxy_protocol_reaches_through_all_commands(site: Stack) -> None:
     site.ok("explain", name)
     wrong = json.loads(site.run("doctor", "--output", "json").stdout)
     found = {row["name"]: row["verdict"] for section in wrong["sections"] for row in section["checks"]}
-    # The name leads to this host itself, and the balancer of this test sends no PROXY header.
-    assert [check for check, verdict in found.items() if verdict == "wrong"] == ["reach", "balancer-protocol"]
+    # The name leads to this host itself, and the balancer sends no PROXY header: only nginx logs that.
+    assert [check for check, verdict in found.items() if verdict == "wrong"] == ["reach", *BALANCER[proxy]]
     assert (found["challenge"], found["balancer-health"]) == ("ok", "ok")
-    checks = json.loads(docker("inspect", "-f", "{{json .Config.Healthcheck.Test}}", site.container("nginx")))
-    docker("exec", site.container("nginx"), "sh", "-c", checks[1])
+    checks = json.loads(docker("inspect", "-f", "{{json .Config.Healthcheck.Test}}", site.container(proxy)))
+    docker("exec", site.container(proxy), "sh", "-c", checks[1])
     assert site.closed(name), "a request without the header"
