@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -25,8 +26,9 @@ from stackctl.model.pages import ErrorPages, PageFile
 from stackctl.model.routing import Answer, Redirect, Route, Site
 from stackctl.model.tuning import Tuning
 from stackctl.proxies.nginx.layout import custom_site
+from tests.e2e.helpers import wait_until
 from tests.integration import real_haproxy
-from tests.integration.real_nginx import Answered, Connection, Ports, app, free_ports, serving
+from tests.integration.real_nginx import Answered, Connection, Ports, app, free_ports, serving, wait_for_line, write
 from tests.unit.build import routed
 
 pytestmark = pytest.mark.e2e
@@ -169,8 +171,7 @@ def proxy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def serving_by(kind: str, version: str, folder: Path, port: int) -> AbstractContextManager[Ports]:
     sites = stack(port)
     if kind == "haproxy":
-        unlimited = [one for one in sites if not any(tuning.rates or tuning.connections for tuning in one.tunings)]
-        return real_haproxy.serving(folder, unlimited, version=version, pages={"pages/500.html": b"the page"})
+        return real_haproxy.serving(folder, sites, version=version, pages={"pages/500.html": b"the page"})
     (folder / "snippets/pages/pages").mkdir(parents=True)
     (folder / "snippets/pages/pages/500.html").write_text("the page")
     custom = {custom_site("headers.example.com"): OWN.replace(b"PORT", str(port).encode())}
@@ -181,7 +182,6 @@ def serving_by(kind: str, version: str, folder: Path, port: int) -> AbstractCont
 only_nginx = pytest.mark.parametrize("proxy", NGINX, indirect=True)
 
 
-@only_nginx
 def test_more_requests_than_the_rate_get_429_and_nobody_else(proxy: Proxy) -> None:
     assert proxy.statuses("a.example.com", *["/"] * 5) == [200, 200, 200, 429, 429]
     refused = proxy.get("a.example.com")
@@ -193,7 +193,6 @@ def test_more_requests_than_the_rate_get_429_and_nobody_else(proxy: Proxy) -> No
     assert proxy.statuses("a.example.com", "/.well-known/acme-challenge/x") == [404], "the challenge is never limited"
 
 
-@only_nginx
 def test_a_limit_of_paths_counts_only_these(proxy: Proxy) -> None:
     asked = ["/login", "//login/x", "/login?a", "/login/", "/loginx", "/axb", "/other"]
     assert proxy.statuses("paths.example.com", *asked) == [200, 200, 200, 429, 200, 200, 200]
@@ -202,7 +201,6 @@ def test_a_limit_of_paths_counts_only_these(proxy: Proxy) -> None:
     )
 
 
-@only_nginx
 def test_a_route_counts_for_itself(proxy: Proxy) -> None:
     assert proxy.statuses("routes.example.com", *["/tight", "/tight/x", "/tight-too", "/tight-too"]) == [200] * 3 + [
         429
@@ -213,7 +211,6 @@ def test_a_route_counts_for_itself(proxy: Proxy) -> None:
     assert proxy.statuses("routes.example.com", *["/"] * 7) == [200] * 6 + [429], "and none of these for the site"
 
 
-@only_nginx
 def test_a_limit_by_all_counts_clients_together(proxy: Proxy) -> None:
     sources = [f"127.0.0.{number}" for number in range(1, 5)]
     assert [proxy.statuses("all.example.com", "/", source=source) for source in sources] == [[200]] * 3 + [[429]]
@@ -226,7 +223,6 @@ def test_a_client_with_ipv6_is_a_network_of_64_bits(proxy: Proxy) -> None:
     assert statuses == [200, 200, 200, 429, 200, 200]
 
 
-@only_nginx
 def test_requests_at_once_are_limited(proxy: Proxy) -> None:
     with ThreadPoolExecutor() as pool:
         for path, expected in (("/", 429), ("/any", 200)):
@@ -359,3 +355,24 @@ def test_a_blocked_client_with_ipv6_gets_403(proxy: Proxy) -> None:
 def test_access_by_address(proxy: Proxy, source: str, target: str, status: int) -> None:
     forged = proxy.get("closed.example.com", target, source, X_Forwarded_For="127.0.0.5", X_Real_IP="127.0.0.5")
     assert forged.status == status
+
+
+def test_haproxy_goes_on_counting_after_a_reload(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    ports = Ports(*free_ports(2))
+    answer = routed("a.example.com", Route(Match(), Answer(200, "here")), tuning=Tuning(rates=(SLOW,)))
+    write(tmp_path, real_haproxy.rendered([answer], ports))
+    with real_haproxy.running(tmp_path, "3.2") as process:
+        proxy = Proxy(ports.http)
+        assert proxy.statuses("a.example.com", "/", "/", "/") == [200] * 3
+        process.send_signal(signal.SIGUSR2)
+        wait_for_line(process, "Loading success")
+        # The workers of before send their counts at once; without these, three more requests would pass.
+        found: list[int] = []
+
+        def is_refused() -> bool:
+            found.extend(proxy.statuses("a.example.com", "/"))
+            return 429 in found
+
+        wait_until(is_refused, 10, "it is refused")
+        assert found.count(200) < 3

@@ -74,7 +74,7 @@ INSIDE = {
         "keys layout log quoting units",
         "pages rules",
         "behind",
-        "edge servers strip",
+        "edge rates servers strip",
         "access",
         "backends",
         REST,

@@ -81,6 +81,14 @@ def test_haproxy_writes_both_formats_too() -> None:
     assert text.host == as_object.host == "a.example.com"
 
 
+def test_haproxy_says_which_requests_it_refused_for_their_number() -> None:
+    (refused,) = Haproxy().logged_errors(f"{HAPROXY.replace(' 503 ', ' 429 ').replace('SC--', 'PR--')} {UUID}")
+    advice = Haproxy().advice(refused.message)
+    assert advice.refused
+    assert "rate-limit" in advice.todo
+    assert not Haproxy().logged_errors(f"{HAPROXY.replace(' 503 ', ' 429 ').replace('SC--', '----')} {UUID}")
+
+
 def test_what_is_no_request_is_none() -> None:
     for kind in (Nginx(), Haproxy()):
         for line in ("", "{", "[]", '{"time": 1}', "2026/11/27 01:00:01 [notice] 1#1: start", json.dumps({"a": 1})):

@@ -19,6 +19,7 @@ from stackctl.proxies.haproxy.edge import tuning_lines
 from stackctl.proxies.haproxy.layout import SITES, backend_of
 from stackctl.proxies.haproxy.pages import DENIED, page_answer, page_lines
 from stackctl.proxies.haproxy.quoting import fmt, word
+from stackctl.proxies.haproxy.rates import Rates
 from stackctl.proxies.haproxy.servers import server_lines
 from stackctl.proxies.haproxy.strip import strip_lines
 from stackctl.proxies.haproxy.units import milliseconds, size, time
@@ -51,24 +52,30 @@ class Backends:
 
     def all(self) -> Iterator[Section]:
         """Yield the back ends of the site."""
-        own = self._before(self.site.tuning)
+        rates = Rates(self.site)
+        own = self._before(rates, self.site.tuning)
         root = next((route for route in self.site.routes if route.is_root), None)
         if root is None:
             lines = [*self._pages(), "http-request deny deny_status 404"]
             yield Section(backend_of(self.site.name), lines, before=own)
         for number, route in enumerate(self.site.routes, start=1):
             name = backend_of(self.site.name, "" if route is root else number)
-            before = own if route.tuning is None else self._before(route.tuning)
+            before = own if route.tuning is None else self._before(rates, route.tuning)
             yield Section(name, [*self._lines(route)], f"{route.match}: {_shown(route)}", before)
             if isinstance(route.action, Backend) and route.action.canary is not None:
                 lines = [*self._lines(route, (route.action.canary.server,))]
                 yield Section(canary_of(name), lines, f"{route.match}: the canary", before)
         if self.site.maintenance is not None:
             name = backend_of(self.site.name, MAINTENANCE)
-            yield Section(name, [*_maintenance(self.site, self.site.maintenance)], before=own)
+            yield Section(name, [*_maintenance(self.site, self.site.maintenance)], before=self._edge(self.site.tuning))
+        for name, table in rates.tables():
+            yield Section(name, [table], "counts for 'rate-limit' and 'connections'")
 
-    def _before(self, tuning: Tuning) -> list[str]:
+    def _before(self, rates: Rates, tuning: Tuning) -> list[str]:
         """Return the lines that come before the user's own."""
+        return [*rates.lines(tuning), *self._edge(tuning)]
+
+    def _edge(self, tuning: Tuning) -> list[str]:
         return [*access_lines(tuning.access), *tuning_lines(tuning, secure(self.stack))]
 
     def _lines(self, route: Route, only: Sequence[Server] = ()) -> Iterator[str]:

@@ -13,7 +13,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack, TlsPolicy, UnknownNames
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain
-from stackctl.proxies.haproxy import edge
+from stackctl.proxies.haproxy import edge, rates
 from stackctl.proxies.haproxy.backends import MAINTENANCE, canary_of
 from stackctl.proxies.haproxy.behind import DRAINING, NOBODY, Front
 from stackctl.proxies.haproxy.layout import (
@@ -69,6 +69,8 @@ def shared_files(stack: Stack, tls: Mapping[Domain, SiteTls], version: Version, 
         log_format=FORMATS[stack.log],
         nobody=Front(stack).nobody,
         store=NOBODY,
+        counters=rates.counters(stack),
+        peers=rates.PEERS if rates.is_counted(stack) else "",
         compression=list(edge.compression_lines(stack, version)),
         tuning={"connect": time(Tuning().connect_timeout), "server": time(Tuning().read_timeout)},
         resolver_valid=resolver_seconds(stack),

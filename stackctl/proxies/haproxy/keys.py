@@ -15,6 +15,8 @@ RENDERED = frozenset(
         *("routes", "path", "exact", "match", "not", "method", "header", "query", "cookie", "source", "priority"),
         *("strip", "redirect", "code", "keep-path", "answer", "status", "text", "content-type", "deny"),
         *("body-size", "connect-timeout", "read-timeout", "send-timeout", "timeouts", "timeout"),
+        # Limits.
+        *("rate-limit", "requests", "burst", "paths", "by", "connections"),
         # Headers, compression and addresses that are refused.
         *("headers", "preset", "hsts", "subdomains", "preload", "set", "remove", "request", "compress"),
         *("block", "addresses", "lists"),
@@ -32,8 +34,6 @@ RENDERED = frozenset(
 REFUSED = {
     "buffering": "HAProxy stores no bodies, and passes them on as they come",
     "streams": "stackctl has no streams with HAProxy yet",
-    "rate-limit": "stackctl limits no requests with HAProxy yet",
-    "connections": "stackctl limits no requests with HAProxy yet",
     "client-certificate": "stackctl verifies no clients with HAProxy yet",
     "users": "stackctl asks for no passwords with HAProxy yet",
     "forward-auth": "stackctl asks no auth service with HAProxy yet",

@@ -61,6 +61,9 @@ _ENDS = {
 }
 """How a connection ended, by the first two letters of its state: those that are about the server."""
 
+_TOO_MANY = 429
+_LIMITED = "more requests than a limit lets through"
+
 _TODO = {
     "SC": "run 'stackctl up', which starts what is missing, or see 'stackctl logs'",
     "sC": "the app does not accept connections in time: see 'stackctl logs'",
@@ -100,15 +103,23 @@ def logged_errors(log: str) -> list[LoggedError]:
         LoggedError(
             request.time.strftime("%Y/%m/%d %H:%M:%S"),
             "error",
-            _ENDS[request.state[:2]],
+            message,
             request.host,
             request.request,
             f"http://{request.upstream}" if request.upstream else None,
             line,
         )
         for line in log.splitlines()
-        if (request := logged_request(line)) is not None and request.state and request.state[:2] in _ENDS
+        if (request := logged_request(line)) is not None and (message := _failure(request)) is not None
     ]
+
+
+def _failure(request: LoggedRequest) -> str | None:
+    """Return what failed; None for a request that was answered as it should be."""
+    state = request.state or ""
+    if request.status == _TOO_MANY and state.startswith("PR"):
+        return _LIMITED
+    return _ENDS.get(state[:2])
 
 
 def is_routine(line: str) -> bool:
@@ -126,5 +137,7 @@ def concerns(line: str, names: Sequence[str]) -> bool:
 
 def advice(message: str) -> Advice:
     """Return what to do about a message of :func:`logged_errors`."""
+    if message == _LIMITED:
+        return Advice("ask more slowly, or raise 'rate-limit' or 'connections' in x-stackctl", refused=True)
     todo = next((_TODO[end] for end, text in _ENDS.items() if text == message and end in _TODO), None)
     return Advice(todo or "see 'stackctl logs', and ask again")
