@@ -1,8 +1,8 @@
 """HAProxy: limits of requests, counted in stick tables.
 
-nginx lets ``burst`` requests and one more pass at once, then one for each share of the rate that has gone by. Here as
-many pass in any time in which the rate gives them back, which is the same in the long run. Only requests that pass are
-counted.
+A leaky bucket lets ``burst`` requests and one more pass at once, then one for each share of the rate that has gone by.
+Here as many pass in any time in which the rate gives them back, which is the same in the long run. Only requests that
+pass are counted.
 """
 
 from __future__ import annotations
