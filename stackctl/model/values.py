@@ -63,9 +63,9 @@ def domain(text: str) -> Domain:
         if len(label) > 63:
             raise InputError(f"{shown} is not a domain: a label is longer than 63 characters (RFC 1035)")
         if not _LABEL.match(label):
-            part = f"the label {label!r}" if label else "an empty label"
+            rule = f"the label {label!r} must consist of letters, digits and inner hyphens"
             raise InputError(
-                f"{shown} is not a domain: {part} must consist of letters, digits and inner hyphens",
+                f"{shown} is not a domain: {rule if label else 'it has an empty label'}",
                 hint="write only the name, such as app.example.com, without scheme, port, path or spaces",
             )
     if len(name) > 253:

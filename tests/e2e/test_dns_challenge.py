@@ -146,7 +146,7 @@ def test_a_delegated_record_is_followed_and_a_missing_one_is_printed(stack: Stac
 
 def test_both_keys_of_a_wildcard_are_issued(stack: Stack) -> None:
     stack.ok("set", "*.example.test", "key-type=[ecdsa, rsa]")
-    assert stack.lineages() == [LINEAGE, f"{LINEAGE}_rsa"]
+    assert f"{LINEAGE}_rsa" in stack.lineages()
     found = [stack.certificate_for("x.example.test", signatures) for signatures in (ECDSA, RSA)]
     assert [type(one.public_key()).__name__ for one in found] == ["ECPublicKey", "RSAPublicKey"]
     assert all(sans(one) == {"*.example.test", "example.test"} for one in found)

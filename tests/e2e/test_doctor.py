@@ -413,6 +413,7 @@ def test_a_healthy_stack_passes_every_documented_check_and_is_not_changed(patien
     apps = {"app-answer", "app-outside", "app-prefix", "app-tls", "health-checks", "deploy", "maintenance", "parked"}
     elsewhere = {*apps, "cname", "dns-zone", "dns-delegation", "dns-servers", "dns-write", "certbot-dns"}
     elsewhere |= {"cert-trust", "cert-unused", "cert-second", "http3", "owners", "client-files"}
+    elsewhere |= {"alerts", "alert-receiver"}
     of_this_host = {"engine-boot", "firewall", "selinux"}
     assert sorted({*named(printed, "ok"), *elsewhere} - of_this_host) == sorted(documented)
     assert patient.stack.state() == before

@@ -39,7 +39,8 @@ def show(console: Console, result: Result[AdoptReport | None]) -> None:
         plain(console, "the proxy was started; it was not running before")
     else:
         plain(console, f"the proxy was replaced: {report.gap_ms} ms of downtime")
-    plain(console, f"{len(report.sites)} sites adopted; 'stackctl rollback' restores the old stack")
+    adopted = f"{len(report.sites)} site{'s' if len(report.sites) != 1 else ''} adopted"
+    plain(console, f"{adopted}; 'stackctl rollback' restores the old stack")
     for site in report.sites:
         if site.certificate is None:
             plain(console, f"{site.name} has no certificate yet: issue it with 'stackctl up'")
