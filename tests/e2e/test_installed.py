@@ -137,7 +137,7 @@ def test_an_installation_is_upgraded_and_removed(machine: Machine, installer: st
 
 @pytest.mark.parametrize("installer", TOOLS)
 def test_the_extras_bring_compose_and_encryption(machine: Machine, installer: str, stack: Stack) -> None:
-    machine.shell(_shown(rf"{TOOLS[installer]} install --force '\.\[compose,age\]'"))
+    machine.shell(_shown(rf"{TOOLS[installer]} install --force '\.\[compose,age,ui\]'"))
     machine.stackctl(*stack.init_arguments(), cwd=stack.directory)
     assert stack.closed("stranger.example.com")
     # The checkout finds the stack as it would have made it.
