@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import ip_network
 
 from stackctl.model.blocked import Blocked
 from stackctl.model.headers import Headers, Hsts
+from stackctl.model.limits import Rate
+from stackctl.model.matching import Match
+from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain
@@ -16,10 +21,12 @@ from stackctl.proxies.proxy import SiteTls
 from stackctl.proxies.sites import Rendering
 from tests.unit.build import site, stack, whole
 
+NO_FILES: Mapping[str, bytes] = {}
 
-def live(found: Stack) -> dict[str, bytes]:
+
+def live(found: Stack, custom: Mapping[str, bytes] = NO_FILES) -> dict[str, bytes]:
     tls = {one.name: SiteTls(f"/{one.name}/chain", f"/{one.name}/key", frozenset(one.domains)) for one in found.sites}
-    return whole(Rendering(Haproxy(), (3, 2), {}), found, tls)
+    return whole(Rendering(Haproxy(), (3, 2), custom), found, tls)
 
 
 def test_lines_of_other_sites_with_similar_names_are_left_out() -> None:
@@ -55,6 +62,30 @@ def test_browsers_learn_of_hsts_from_a_redirect_to_the_canonical_name_too() -> N
     assert (
         b"%[var(txn.site),map_str(maps/hsts.map)] if { ssl_fc } !{ var(txn.route) -m found }" in files["frontend.cfg"]
     )
+
+
+def limited(*rates: Rate) -> Site:
+    return replace(site("a.example.com"), tuning=Tuning(rates=rates))
+
+
+def test_limits_leave_the_counters_of_the_users_own_lines_to_these() -> None:
+    own = b"http-request track-sc0 src table mine\nhttp-request track-sc2 src table mine\n"
+    files = live(stack(limited(Rate(1, 60, 2))), {"frontend.cfg": own})
+    assert b"http-request track-sc3 src,ipmask(32,64) table " in files["sites/a.example.com.cfg"]
+    assert b"    tune.stick-counters 4\n" in files["haproxy.cfg"]
+
+
+def test_the_counts_of_a_limit_keep_their_table_beside_a_new_one() -> None:
+    def tables(of: Site) -> set[bytes]:
+        return {
+            *re.findall(
+                rb"^backend (a\.example\.com:rate\S+)", live(stack(of))["sites/a.example.com.cfg"], re.MULTILINE
+            )
+        }
+
+    one = limited(Rate(1, 60, 2))
+    route = replace(one.routes[0], match=Match.of("/x"), tuning=Tuning(rates=(Rate(5, 1, 0),)))
+    assert tables(one) < tables(replace(one, routes=(route, *one.routes)))
 
 
 def test_what_is_about_each_of_many_sites_is_found_in_one_look_at_the_maps() -> None:

@@ -45,14 +45,15 @@ class Section:
 
 @dataclass(frozen=True)
 class Backends:
-    """Renders the back ends of one site."""
+    """Renders the back ends of one site; ``counter`` is the first one that its limits may use."""
 
     stack: Stack
     site: Site
+    counter: int = 0
 
     def all(self) -> Iterator[Section]:
         """Yield the back ends of the site."""
-        rates = Rates(self.site)
+        rates = Rates(self.site, self.counter)
         own = self._before(rates, self.site.tuning)
         root = next((route for route in self.site.routes if route.is_root), None)
         if root is None:

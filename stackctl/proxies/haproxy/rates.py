@@ -7,7 +7,9 @@ pass are counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stackctl.model.limits import CountedBy, Rate
@@ -33,27 +35,32 @@ _WAIT = "txn.wait"
 
 @dataclass
 class Rates:
-    """The limits of one site."""
+    """The limits of one site.
+
+    Attributes:
+        first: the number of the first counter; the user's own lines have those before it.
+    """
 
     site: Site
+    first: int = 0
     _blocks: list[Sequence[Rate]] = field(default_factory=list)
 
     def lines(self, tuning: Tuning) -> list[str]:
         """Return the lines of a back end with ``tuning``, before all that answers."""
         if not tuning.rates and not tuning.connections:
             return []
-        slots = len(tuning.rates)
+        counters = range(self.first, self.first + len(tuning.rates))
         counted: list[str] = []
-        for slot, rate in enumerate(tuning.rates):
-            counted += self._of_rate(rate, slot, self._table(tuning.rates, slot))
+        for counter, (slot, rate) in zip(counters, enumerate(tuning.rates), strict=True):
+            counted += self._of_rate(rate, counter, self._table(tuning.rates, slot))
         if tuning.connections:
-            counted += self._of_connections(tuning.connections, slots)
+            counted += self._of_connections(tuning.connections, counters.stop)
         wait = max([1, *(rate.wait for rate in tuning.rates)])
         return [
             *counted,
             f"http-after-response set-header Retry-After {wait} if {{ var({_WAIT}) -m bool }}",
             f"http-request deny deny_status 429 if {{ var({_WAIT}) -m bool }}",
-            *(f"http-request sc-inc-gpc0({slot}) if {{ sc_tracked({slot}) }}" for slot in range(slots)),
+            *(f"http-request sc-inc-gpc0({counter}) if {{ sc_tracked({counter}) }}" for counter in counters),
         ]
 
     def _table(self, rates: Sequence[Rate], slot: int) -> str:
@@ -62,18 +69,22 @@ class Rates:
         if block is None:
             block = len(self._blocks)
             self._blocks.append(rates)
-        return backend_of(self.site.name, f"rate{block}.{slot + 1}")
+        # Not by its place among all: the workers after a reload look for the counts of a table by its name.
+        text = " ".join(f"{rate} {rate.burst} {rate.by} {[*map(str, rate.paths)]}" for rate in rates)
+        same = sum(1 for known in self._blocks[:block] if known == rates)
+        mark = hashlib.sha256(f"{text} {same}".encode()).hexdigest()[:8]
+        return backend_of(self.site.name, f"rate-{mark}-{slot + 1}")
 
-    def _of_rate(self, rate: Rate, slot: int, table: str) -> Iterator[str]:
+    def _of_rate(self, rate: Rate, counter: int, table: str) -> Iterator[str]:
         key = _CLIENT if rate.by is CountedBy.CLIENT else "int(1)"
         paths = " ".join(regex(path_regex(path)) for path in rate.paths)
         condition = f" if {{ var(txn.path) -m reg {paths} }}" if rate.paths else ""
-        yield f"http-request track-sc{slot} {key} table {table}{condition}"
-        yield f"http-request set-var({_WAIT}) bool(true) if {{ sc_gpc0_rate({slot}) ge {rate.burst + 1} }}"
+        yield f"http-request track-sc{counter} {key} table {table}{condition}"
+        yield f"http-request set-var({_WAIT}) bool(true) if {{ sc_gpc0_rate({counter}) ge {rate.burst + 1} }}"
 
-    def _of_connections(self, number: int, slot: int) -> Iterator[str]:
-        yield f"http-request track-sc{slot} {_CLIENT} table {self._at_once(number)}"
-        yield f"http-request set-var({_WAIT}) bool(true) if {{ sc_conn_cur({slot}) gt {number} }}"
+    def _of_connections(self, number: int, counter: int) -> Iterator[str]:
+        yield f"http-request track-sc{counter} {_CLIENT} table {self._at_once(number)}"
+        yield f"http-request set-var({_WAIT}) bool(true) if {{ sc_conn_cur({counter}) gt {number} }}"
 
     def _at_once(self, number: int) -> str:
         return backend_of(self.site.name, f"at-once{number}")
@@ -100,7 +111,19 @@ def is_counted(stack: Stack) -> bool:
     return any(tuning.rates for site in stack.sites for tuning in site.tunings)
 
 
-def counters(stack: Stack) -> int | None:
+_TRACKS = re.compile(rb"\btrack-sc(\d{1,2})\b")
+
+
+def first_counter(custom: Mapping[str, bytes]) -> int:
+    """Return the number behind those of the counters in the user's own lines.
+
+    A counter tracks what the first line with its number says: one that both had would count for one of them alone.
+    """
+    return max((int(number) + 1 for body in custom.values() for number in _TRACKS.findall(body)), default=0)
+
+
+def counters(stack: Stack, custom: Mapping[str, bytes]) -> int | None:
     """Return how many counters a request needs; None if HAProxy has so many by itself."""
     most = max((len(one.rates) + bool(one.connections) for site in stack.sites for one in site.tunings), default=0)
-    return most if most > _COUNTERS else None
+    needed = first_counter(custom) + most
+    return needed if needed > _COUNTERS else None
