@@ -27,8 +27,9 @@ SCREENSHOTS = os.environ.get("STACKCTL_TEST_SCREENSHOTS")
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Ended with the module: while Playwright runs, no other test of the process can have an event loop."""
     program = shutil.which("chromium")
     if program is None:
         pytest.fail("there is no Chromium (run 'make setup')", pytrace=False)

@@ -96,7 +96,10 @@ def _asked(address: str, name: str, path: str) -> tuple[int, object, str | None]
         connection.request("GET", path)
         reply = connection.getresponse()
         body = reply.read()
-        return reply.status, json.loads(body) if body.startswith(b"{") else body, reply.getheader("Location")
+        seen = json.loads(body) if body.startswith(b"{") else body
+        if isinstance(seen, dict):
+            del seen["headers"]["X-Request-ID"]  # each request has its own
+        return reply.status, seen, reply.getheader("Location")
     finally:
         connection.close()
 

@@ -52,6 +52,7 @@ class App(BaseHTTPRequestHandler):
     """Answers with the headers that say who asks, and for what."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or else each answer waits 40 ms for what is sent after its headers
     names = ("X-Forwarded-For", "X-Real-IP", "X-Forwarded-Proto", "X-Forwarded-Port", "Host")
 
     def do_GET(self) -> None:

@@ -18,7 +18,7 @@ def read_back(name: str) -> dict[str, ProposedSite]:
     return {site.name: site for site in read_own(files, hosts)}
 
 
-@pytest.mark.parametrize("name", ["issued", "alias_not_covered", "blocked", "custom", "http3"])
+@pytest.mark.parametrize("name", ["issued", "alias_not_covered", "custom", "http3"])
 def test_a_site_of_one_service_is_read_back(name: str) -> None:
     site = read_back(name)["a.example.com"]
     assert (site.domains[0], str(site.server), site.lineage, site.tuning) == (

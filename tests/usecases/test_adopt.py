@@ -30,7 +30,7 @@ from tests.usecases.test_crash import Fuse
 from tests.usecases.world import Notes, World, data, done
 
 ONE, TWO = "one.example.com", "two.example.com"
-OPERATIONS = 17
+OPERATIONS = 18
 """Of an adoption of the stack below."""
 COMPOSE = """\
 # Mine.

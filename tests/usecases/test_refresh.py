@@ -109,7 +109,7 @@ def test_nothing_is_written_where_nothing_differs(site: World) -> None:
 
 def test_a_fault_has_its_line_in_the_file_of_the_user_where_services_change(old: World) -> None:
     head, tail = old.text.replace("x-stackctl:\n", "x-stackctl:\n  proxy: haproxy\n", 1).rsplit("      port: ", 1)
-    old.file.write_text(f"{head}      compress: true\n      port: {tail}")
-    with pytest.raises(StackfileError, match="the key 'compress'") as caught:
+    old.file.write_text(f"{head}      buffering: true\n      port: {tail}")
+    with pytest.raises(StackfileError, match="the key 'buffering'") as caught:
         old.up()
-    assert caught.value.where == old.line_of("compress: true")
+    assert caught.value.where == old.line_of("buffering: true")
