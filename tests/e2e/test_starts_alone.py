@@ -98,7 +98,7 @@ def _asked(address: str, name: str, path: str) -> tuple[int, object, str | None]
         body = reply.read()
         seen = json.loads(body) if body.startswith(b"{") else body
         if isinstance(seen, dict):
-            del seen["headers"]["X-Request-ID"]  # each request has its own
+            seen["headers"].pop("X-Request-ID", None)  # each request has its own
         return reply.status, seen, reply.getheader("Location")
     finally:
         connection.close()
