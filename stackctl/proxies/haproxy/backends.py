@@ -49,7 +49,7 @@ class Backends:
 
     stack: Stack
     site: Site
-    counter: int = 0
+    counter: int
 
     def all(self) -> Iterator[Section]:
         """Yield the back ends of the site."""

@@ -27,6 +27,7 @@ from stackctl.proxies.haproxy.layout import (
     SITES,
 )
 from stackctl.proxies.haproxy.pins import pinned, pins_in
+from stackctl.proxies.haproxy.rates import first_counter
 from stackctl.proxies.haproxy.rejection import explained, original_of, site_of
 from stackctl.proxies.haproxy.site import site_files
 from stackctl.proxies.haproxy.state import HEALTH, servers_health
@@ -117,7 +118,8 @@ class Haproxy:
     ) -> Rendered:
         """Return ``haproxy.cfg`` with the maps, and the files below ``sites/``."""
         custom = without_marks(custom)
-        found = {site.name: site_files(stack, site, tls[site.name], custom) for site in sites}
+        counter = first_counter(custom)
+        found = {site.name: site_files(stack, site, tls[site.name], custom, counter) for site in sites}
         return Rendered(shared_files(stack, tls, version, custom), found)
 
     def site_of(self, path: str) -> Domain | None:
