@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from stackctl.model.routing import Site
+
 TYPES = (
     "application/atom+xml",
     "application/javascript",
@@ -28,3 +32,8 @@ the list, as each event would wait for the next ones.
 
 LEAST = 1024
 """Bytes: below it, a packet holds the answer in any form."""
+
+
+def is_compressed(sites: Iterable[Site]) -> bool:
+    """Return whether a site, or a part of one, compresses anything."""
+    return any(tuning.compress for site in sites for tuning in site.tunings)

@@ -28,6 +28,6 @@ def access_lines(access: Access) -> Iterator[str]:
 
 
 def _sources(name: str, networks: Sequence[Network]) -> Iterator[str]:
-    parts = [str(part) for network in networks for part in as_compared(network)]
+    parts = as_compared(networks)
     for start in range(0, len(parts), WORDS):
         yield f"acl {name} src -- {' '.join(parts[start : start + WORDS])}"

@@ -15,7 +15,7 @@ from stackctl.model.layout import MARKER_HOST, site_file
 from stackctl.model.stack import Stack
 from stackctl.proxies.haproxy.layout import HAPROXY, LAYOUT, MAPS
 from stackctl.proxies.haproxy.quoting import word
-from stackctl.proxies.haproxy.rules import as_compared
+from stackctl.proxies.haproxy.rules import network_rows
 from stackctl.proxies.loops import LOOP, LOOP_STATUS
 
 DRAINING = f"{HAPROXY.mount}/{LAYOUT.draining}"
@@ -103,8 +103,7 @@ class Front:
         """Return the networks that are believed, and the sites whose visitors are redirected."""
         behind, found = self.stack.behind, {}
         if behind is not None and behind.trusted:
-            rows = (part for network in behind.trusted for part in as_compared(network))
-            found[_TRUSTED] = "".join(f"{row}\n" for row in rows)
+            found[_TRUSTED] = network_rows(behind.trusted)
         if behind is not None and behind.redirect:
             sites = (site_file(site.name) for site in self.stack.sites if site.redirect is None)
             found[_REDIRECTED] = "".join(f"{site} 1\n" for site in sites)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackctl.model.blocked import Blocked
 from stackctl.model.headers import Headers
 from stackctl.model.layout import site_file
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain
-from stackctl.proxies.compression import LEAST, TYPES
+from stackctl.proxies.compression import LEAST, TYPES, is_compressed
 from stackctl.proxies.haproxy.behind import secure
 from stackctl.proxies.haproxy.layout import MAPS, PAGES
 from stackctl.proxies.haproxy.pages import page_answer
 from stackctl.proxies.haproxy.quoting import fmt, word
-from stackctl.proxies.haproxy.rules import as_compared, of_site
+from stackctl.proxies.haproxy.rules import network_rows, of_site
 from stackctl.proxies.proxy import Version
 
 _HSTS = "Strict-Transport-Security"
@@ -66,7 +65,7 @@ def _added(headers: Headers, over_https: str) -> Iterator[str]:
 
 def compression_lines(stack: Stack, version: Version) -> Iterator[str]:
     """Yield the lines of ``defaults`` for all that is compressed."""
-    if version >= _HAS_LEAST_SINCE and any(tuning.compress for site in stack.sites for tuning in site.tunings):
+    if version >= _HAS_LEAST_SINCE and is_compressed(stack.sites):
         yield f"compression minsize-res {LEAST}"
 
 
@@ -90,18 +89,12 @@ def _refusal(site: Site) -> str:
 def blocked_files(stack: Stack) -> dict[str, str]:
     """Return the lists of those clients."""
     lists = {_BLOCKED: stack.blocked, **{blocked_by(site.name): site.blocked for site in stack.sites}}
-    return {path: "".join(_rows(blocked, stack)) for path, blocked in lists.items() if blocked}
+    return {path: network_rows(blocked.all(stack.pages)) for path, blocked in lists.items() if blocked}
 
 
 def blocked_by(site: Domain) -> str:
     """Return the path of the list of those that a site alone refuses."""
     return f"{MAPS}/{site_file(site)}.blocked.list"
-
-
-def _rows(blocked: Blocked, stack: Stack) -> Iterator[str]:
-    for network in blocked.all(stack.pages):
-        for part in as_compared(network):
-            yield f"{part}\n"
 
 
 def hsts_lines(stack: Stack) -> Iterator[str]:

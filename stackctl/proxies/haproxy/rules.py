@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv6Network, ip_network
 
@@ -82,7 +82,7 @@ class Rules:
 
     def sources(self, networks: Sequence[Network]) -> str:
         """Add a condition on the address of the client, and return its name."""
-        return self.acl("src", "--", [str(part) for network in networks for part in as_compared(network)])
+        return self.acl("src", "--", as_compared(networks))
 
     def _variables(self, site: Site, rules: Sequence[Route]) -> dict[tuple[str, str], str]:
         """Add the variables with the headers, and the first parameter or cookie of each name, that rules ask about."""
@@ -161,7 +161,17 @@ def _cookie(name: str) -> str:
     return rf"^(?:[^;]*;)*?[ \t]*{re.escape(name)}=([^;]*?)[ \t]*(?:;.*)?\z"
 
 
-def as_compared(network: Network) -> Iterator[Network]:
+def network_rows(networks: Iterable[Network]) -> str:
+    """Return networks as the file of an ACL (``-f``), one in each line."""
+    return "".join(f"{one}\n" for one in as_compared(networks))
+
+
+def as_compared(networks: Iterable[Network]) -> list[str]:
+    """Return networks as HAProxy compares them: without the addresses that it reads as IPv4 in those of IPv6."""
+    return [str(part) for network in networks for part in _parts(network)]
+
+
+def _parts(network: Network) -> Iterator[Network]:
     """Yield the networks without the addresses that are IPv4, which HAProxy would find in a network of IPv6 too."""
     if isinstance(network, IPv6Network) and isinstance(_MAPPED, IPv6Network) and _MAPPED.subnet_of(network):
         if network != _MAPPED:

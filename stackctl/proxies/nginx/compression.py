@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from stackctl.model.routing import Site
-from stackctl.proxies.compression import LEAST, TYPES
+from stackctl.proxies.compression import LEAST, TYPES, is_compressed
 
 
 def compression_lines(sites: Iterable[Site]) -> Iterator[str]:
     """Yield the lines for the ``http`` block; none if nothing is compressed."""
-    if not any(
-        site.tuning.compress or any(one.tuning and one.tuning.compress for one in site.routes) for site in sites
-    ):
+    if not is_compressed(sites):
         return
     yield f"gzip_types {' '.join(TYPES)};"
     # Caches keep both forms apart. An answer to a request of another proxy is compressed too.
