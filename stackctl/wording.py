@@ -69,6 +69,16 @@ def span(seconds: int) -> str:
     return f"{seconds} s"
 
 
+def size(number: int) -> str:
+    """Return a number of bytes in its largest unit: ``512 B``, ``1.5 kB``."""
+    value = float(number)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:,.1f} GB"
+
+
 def moment(at: datetime) -> str:
     """Return a time in the user's time zone, which it names."""
     return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"

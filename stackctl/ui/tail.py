@@ -58,9 +58,9 @@ class Known:
 
     def line(self, given: logs.Line) -> Line:
         """Return a line of the output, which begins with the container."""
-        service, text = _NUMBER.sub("", given.service), given.text.partition("|")[2].removeprefix(" ")
+        service = _NUMBER.sub("", given.service)
         site = None if given.request is None else logs.site_of(given.request.host, self._names)
-        return Line(service, text, given.request, site)
+        return Line(service, given.body, given.request, site)
 
     def is_about(self, line: Line, site: Domain) -> bool:
         """Return whether a line is about a site: written by one of its services, or by the proxy about it."""

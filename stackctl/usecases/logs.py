@@ -43,6 +43,11 @@ class Line:
     request: LoggedRequest | None = None
     site: Domain | None = None
 
+    @property
+    def body(self) -> str:
+        """What the service wrote."""
+        return body_of(self.text)
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -134,8 +139,7 @@ def _lines(context: Context, stack: Stack, site: Site | None, query: Query, serv
     proxy, sites = context.proxy_of(stack), {name: one.name for one in stack.sites for name in one.domains}
     printed = context.orchestrator.follow(services, tail=query.read, follow=query.follow, since=query.since)
     for text in printed:
-        service, _, rest = text.partition("|")
-        body = rest.removeprefix(" ")
+        service, body = text.partition("|")[0], body_of(text)
         if not _is_of(service.strip(), stack.proxy.service):
             yield Line(text, service.strip())
             continue
@@ -148,6 +152,11 @@ def _lines(context: Context, stack: Stack, site: Site | None, query: Query, serv
         found = site_of(request.host, sites)
         if (site is None or found == site.name) and query.wants(request):
             yield Line(text, service.strip(), request, found)
+
+
+def body_of(text: str) -> str:
+    """Return a line without the container that Compose prints in front."""
+    return text.partition("|")[2].removeprefix(" ")
 
 
 def _is_of(container: str, service: str) -> bool:

@@ -210,11 +210,6 @@ def test_durations_are_written_for_people(seconds: float | None, text: str) -> N
     assert view.took(seconds) == text
 
 
-@pytest.mark.parametrize(("number", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (5e9, "5.0 GB")])
-def test_sizes_are_written_for_people(number: int, text: str) -> None:
-    assert view.size(number) == text
-
-
 def test_a_request_that_is_no_http_has_a_row() -> None:
     odd = LoggedRequest(NOW, "192.0.2.9", None, "", "\x16\x03\x01", 400, 0)
     row = view.row_of(view.Entry(odd, None))

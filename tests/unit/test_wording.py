@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stackctl.wording import day, iso, listed, moment, shortened
+from stackctl.wording import day, iso, listed, moment, shortened, size
 
 LATE = datetime(2026, 11, 26, 23, 30, tzinfo=UTC)
 
@@ -35,3 +35,8 @@ def test_long_lists_and_texts_are_shortened_between_words() -> None:
     assert shortened("add-app one.example.com", 23) == "add-app one.example.com"
     assert shortened("add-app one.example.com", 20) == "add-app …"
     assert shortened("a" * 30, 20) == f"{'a' * 18} …"
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (5e9, "5.0 GB")])
+def test_sizes_are_written_for_people(number: int, text: str) -> None:
+    assert size(number) == text

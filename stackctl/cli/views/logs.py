@@ -12,7 +12,7 @@ from stackctl.cli.table import table
 from stackctl.usecases.logs import Line
 from stackctl.usecases.logs_top import Counted, TopReport
 from stackctl.usecases.result import Result
-from stackctl.wording import iso, moment, printable
+from stackctl.wording import iso, moment, printable, size
 
 _LONGEST = 100
 """Characters of a path that are shown."""
@@ -46,8 +46,7 @@ def _table(console: Console, title: str, found: Sequence[Counted]) -> None:
     if not found:
         return
     rows = [
-        (_short(one.what), str(one.requests), str(one.errors), _size(one.bytes), f"{one.seconds:.3f} s")
-        for one in found
+        (_short(one.what), str(one.requests), str(one.errors), size(one.bytes), f"{one.seconds:.3f} s") for one in found
     ]
     plain(console, "")
     table(console, (title, "REQUESTS", "ERRORS", "SIZE", "SLOWEST"), rows)
@@ -56,13 +55,6 @@ def _table(console: Console, title: str, found: Sequence[Counted]) -> None:
 def _short(text: str) -> str:
     shown = printable(text)
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
-
-
-def _size(number: int) -> str:
-    for unit, length in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
-        if number >= length:
-            return f"{number / length:.1f} {unit}"
-    return f"{number} B"
 
 
 class Printing:
@@ -93,7 +85,7 @@ def line_object(line: Line) -> str:
     shown: dict[str, object] = {"service": line.service}
     request = line.request
     if request is None:
-        return json.dumps({**shown, "line": line.text.partition("|")[2].removeprefix(" ")})
+        return json.dumps({**shown, "line": line.body})
     return json.dumps(
         {
             **shown,

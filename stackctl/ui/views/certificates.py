@@ -9,17 +9,14 @@ from math import inf
 
 from stackctl.certs.shelf import Source
 from stackctl.model.layout import site_of_file
-from stackctl.ui.views.words import Badge, Tone, days
+from stackctl.ui.views.words import Badge, Tone, certificate_badge
 from stackctl.usecases.cert_looks import CertificateRow
 
-_SOON_DAYS = 14
 _SOURCES = {
     Source.ACME: "From the CA, renewed by itself",
     Source.IMPORTED: "Imported: bring a newer one in time",
     Source.DUMMY: "A placeholder, which no browser trusts",
 }
-
-
 _SERVED = {
     None: Badge(Tone.QUIET, "Not to be served"),
     True: Badge(Tone.OK, "On the wire"),
@@ -65,7 +62,7 @@ def _line(row: CertificateRow) -> CertificateLine:
     return CertificateLine(
         name=site_of_file(row.name),
         others=tuple(name for name in row.names if name != site_of_file(row.name)),
-        state=_state(row),
+        state=certificate_badge(row.problem, row.days_left, with_problem=Tone.BAD),
         until=row.not_after,
         issuer=row.issuer,
         source=_SOURCES.get(Source(row.source), row.source) if row.source in set(Source) else row.source,
@@ -76,15 +73,6 @@ def _line(row: CertificateRow) -> CertificateLine:
         unused=is_acme and not row.used_by,
         imported=row.source == Source.IMPORTED,
     )
-
-
-def _state(row: CertificateRow) -> Badge:
-    if row.problem:
-        return Badge(Tone.BAD, row.problem)
-    if row.days_left is None:
-        return Badge(Tone.QUIET, "None yet")
-    tone = Tone.BAD if row.days_left <= 0 else Tone.WARN if row.days_left < _SOON_DAYS else Tone.OK
-    return Badge(tone, days(row.days_left))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from stackctl.proxies.logs import LoggedRequest
 from stackctl.ui.views.words import Tone
+from stackctl.wording import size
 
 ROWS = 200
 """How many requests are shown at first."""
@@ -165,16 +166,6 @@ def took(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:,.1f} s"
-
-
-def size(number: int) -> str:
-    """Return a size for people: ``512 B``, ``1.5 kB``."""
-    value = float(number)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:,.1f} GB"
 
 
 def _class_of(request: LoggedRequest) -> int:

@@ -11,15 +11,12 @@ from markupsafe import Markup
 
 from stackctl.ui.traffic import MINUTES, Minute
 from stackctl.ui.views.charts import bars
-from stackctl.ui.views.words import Badge, Tone, count, days
+from stackctl.ui.views.words import Badge, Tone, certificate_badge, count, is_soon
 from stackctl.usecases.status import SiteStatus, StatusReport
 from stackctl.wording import listed
 
 ROWS = 200
 """How many sites one page shows."""
-
-_SOON_DAYS = 14
-"""From when on a certificate that is not renewed yet is worth a look."""
 
 _GOOD_HEALTH = {"answers", "running", "healthy", "none"}
 _SERVED = {
@@ -123,7 +120,7 @@ def row_of(site: SiteStatus, minutes: Sequence[Minute] | None = None, within: st
         servers=site.upstream,
         health=health,
         left=site.days_left,
-        certificate=_certificate(site),
+        certificate=certificate_badge(site.certificate_problem, site.days_left, with_problem=Tone.WARN),
         issuer=site.issuer,
         served=_SERVED.get(site.served, Badge(Tone.WARN, site.served)),
         requests=requests,
@@ -135,7 +132,7 @@ def row_of(site: SiteStatus, minutes: Sequence[Minute] | None = None, within: st
 def _state(site: SiteStatus, health: Badge) -> tuple[Badge, str | None]:
     """Return the first that applies, the worst first."""
     problem = site.certificate_problem or site.ending
-    soon = site.days_left is not None and site.days_left < _SOON_DAYS and site.served != "http"
+    soon = site.days_left is not None and is_soon(site.days_left) and site.served != "http"
     found = [
         (bool(site.parked), Badge(Tone.BAD, "Parked"), site.parked),
         (site.served == "nothing", Badge(Tone.BAD, "Not served"), "the proxy shows no certificate for this name"),
@@ -150,15 +147,6 @@ def _state(site: SiteStatus, health: Badge) -> tuple[Badge, str | None]:
         (soon, Badge(Tone.WARN, "Expires soon"), None),
     ]
     return next(((badge, why) for applies, badge, why in found if applies), (Badge(Tone.OK, "Fine"), None))
-
-
-def _certificate(site: SiteStatus) -> Badge:
-    if site.certificate_problem:
-        return Badge(Tone.WARN, site.certificate_problem)
-    if site.days_left is None:
-        return Badge(Tone.QUIET, "None yet")
-    tone = Tone.BAD if site.days_left <= 0 else Tone.WARN if site.days_left < _SOON_DAYS else Tone.OK
-    return Badge(tone, days(site.days_left))
 
 
 def chosen(rows: Iterable[SiteRow], query: Query) -> list[SiteRow]:

@@ -25,6 +25,9 @@ class Badge:
     text: str
 
 
+_SOON_DAYS = 14
+"""From when on a certificate that is not renewed yet is worth a look."""
+
 _VERDICTS = {
     Verdict.OK: Badge(Tone.OK, "Fine"),
     Verdict.WRONG: Badge(Tone.BAD, "Wrong"),
@@ -47,3 +50,17 @@ def days(left: int) -> str:
     if left < 0:
         return f"expired {count(-left, 'day')} ago"
     return "expires today" if left == 0 else f"{count(left, 'day')} left"
+
+
+def is_soon(left: int) -> bool:
+    """Return whether a certificate with so many days left expires soon."""
+    return left < _SOON_DAYS
+
+
+def certificate_badge(problem: str | None, left: int | None, *, with_problem: Tone) -> Badge:
+    """Return the badge of a certificate: its problem with the tone that this has, or how long it is valid."""
+    if problem:
+        return Badge(with_problem, problem)
+    if left is None:
+        return Badge(Tone.QUIET, "None yet")
+    return Badge(Tone.BAD if left <= 0 else Tone.WARN if is_soon(left) else Tone.OK, days(left))
