@@ -99,7 +99,7 @@ class Job:
 
 
 class Silent(Report):
-    """Receives the progress of what only looks; nobody sees it."""
+    """Discards the progress of commands that only look."""
 
     def begin(self, operation: Operation) -> None:
         """See :meth:`Report.begin`."""

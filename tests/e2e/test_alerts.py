@@ -1,4 +1,4 @@
-"""Metrics and alerts from the certbot container of a real stack, which nobody looks at with stackctl."""
+"""Metrics and alerts from the certbot container of a real stack, while no stackctl runs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def rounds(web: Received, count: int) -> None:
     wait_until(lambda: sum(path.startswith("GET /ping/0") for path in web.paths[before:]) >= count, 60, "rounds end")
 
 
-def test_metrics_are_there_with_nobody_running_stackctl(stack: Stack, web: Received) -> None:
+def test_metrics_are_there_while_no_stackctl_runs(stack: Stack, web: Received) -> None:
     rounds(web, 1)
     text = (stack.directory / "data/metrics/stackctl.prom").read_text()
     assert promtool("check", "metrics", said=text) == ""

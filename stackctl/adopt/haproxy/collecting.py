@@ -1,4 +1,4 @@
-"""What becomes of the lines of a HAProxy configuration: remarks, kept lines, and the files that those refer to."""
+"""How the lines of a HAProxy configuration are converted: remarks, kept lines, and the files that those refer to."""
 
 from __future__ import annotations
 

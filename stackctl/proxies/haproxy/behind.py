@@ -1,4 +1,4 @@
-"""HAProxy: what stands in front of it, and what that is believed.
+"""HAProxy: what stands in front of it, and what it says that is believed.
 
 A trusted peer is recognized by the address of the connection, before anything that a client sends is read. Then
 ``set-src`` makes the address of the client that of the request, for rules, limits, apps and the log.

@@ -1,4 +1,4 @@
-"""The page of one site: the way of a request, its routes, its certificate, and what can be done with it."""
+"""The page of one site: the trace of a request, its routes, its certificate, and what can be done with it."""
 
 from __future__ import annotations
 
