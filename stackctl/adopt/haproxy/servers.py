@@ -35,6 +35,7 @@ _OWN = _RESOLVED | {
     *("weight", "maxconn", "cookie", "backup", "disabled", "enabled", "ssl", "no-ssl", "verify", "ca-file", "sni"),
     *("verifyhost", "proto", "alpn", "check-sni", "id", "check-ssl", "ssl-min-ver", "ciphers", "ciphersuites"),
 }
+_SPOKEN = frozenset({"verify", "ca-file", "sni", "verifyhost", "proto"})
 _CHECKS = ("inter", "fastinter", "downinter", "fall", "rise")
 _MOST_CONNECTIONS = 65535
 
@@ -59,6 +60,16 @@ class OldServer:
     def is_checked(self) -> bool:
         """Whether HAProxy checks it."""
         return "check" in self.options
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether HAProxy speaks TLS to it."""
+        return "ssl" in self.options and "no-ssl" not in self.options
+
+    @property
+    def spoken(self) -> tuple[bool, Mapping[str, str]]:
+        """What is spoken to it: whether that is TLS, and the options about it."""
+        return self.is_tls, {key: value for key, value in self.options.items() if key in _SPOKEN}
 
     @property
     def others(self) -> dict[str, str]:
@@ -158,13 +169,10 @@ class ServerReader:
 
     def _protocol(self, found: Sequence[OldServer]) -> dict[str, Value]:
         first = found[0]
-        tls = "ssl" in first.options and "no-ssl" not in first.options
-        spoken = (tls, *(first.options.get(key) for key in ("verify", "ca-file", "sni", "verifyhost", "proto")))
         for server in found[1:]:
-            its = "ssl" in server.options and "no-ssl" not in server.options
-            if (its, *(server.options.get(k) for k in ("verify", "ca-file", "sni", "verifyhost", "proto"))) != spoken:
+            if server.spoken != first.spoken:
                 self._collector.lost(server.line, "the servers of a route speak one protocol")
-        if not tls:
+        if not first.is_tls:
             return {"protocol": "h2c"} if first.options.get("proto") == "h2" else {}
         keys: dict[str, Value] = {"protocol": "https"}
         sni = re.fullmatch(r"str\(([^)]+)\)", first.options.get("sni", ""))

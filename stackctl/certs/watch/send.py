@@ -9,6 +9,7 @@ import smtplib
 import socket
 import ssl
 import threading
+import time
 import urllib.error
 import urllib.request
 from email.message import EmailMessage
@@ -53,14 +54,9 @@ def send_all(jobs: Mapping[str, Callable[[], None]], seconds: float = WHOLE) -> 
     threads = [threading.Thread(target=run, args=pair, daemon=True) for pair in jobs.items()]
     for thread in threads:
         thread.start()
-    waiting = threading.Event()
-    timer = threading.Timer(seconds, waiting.set)
-    timer.daemon = True
-    timer.start()
+    end = time.monotonic() + seconds
     for thread in threads:
-        while thread.is_alive() and not waiting.is_set():
-            thread.join(0.1)
-    timer.cancel()
+        thread.join(max(0.0, end - time.monotonic()))
     return dict(found)
 
 

@@ -19,8 +19,8 @@ from stackctl.observed.containers import Deployment
 def watched(context: Context, stack: Stack, containers: Deployment) -> Facts:
     """Return the facts, as of now; certificates are compared by their fingerprints."""
     now, https = context.now(), stack.proxy.https
-    shelf = context.directory.shelf((site.name for site in stack.sites), now)
     names = [site.name for site in stack.sites]
+    shelf = context.directory.shelf(names, now)
     runs = containers.is_running(stack.proxy.service)
     served = context.wire.offered(https.at, names) if https and names and runs else {}
     proxy = context.proxy_of(stack)
