@@ -7,8 +7,6 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 
-from aioquic.asyncio.client import connect
-
 from stackctl.model import backends
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.headers import Changes, Headers, Hsts, Preset
@@ -22,7 +20,7 @@ from tests.bench import lab, proxies
 from tests.bench.figures import Report
 from tests.bench.load import under_load, wait_ready
 from tests.bench.proxies import SITE, UPSTREAM, Server
-from tests.quic import Client, settings
+from tests.quic import connected
 
 SECONDS, ROUNDS = 2, 12
 LEAST = 0.95
@@ -127,11 +125,7 @@ async def _connected(server: Server, reloads: int, seconds: float) -> tuple[int,
 
 async def _answered(port: int) -> bool:
     try:
-        async with (
-            asyncio.timeout(5),
-            connect("127.0.0.1", port, configuration=settings(SITE), create_protocol=Client) as client,
-        ):
-            assert isinstance(client, Client)
+        async with asyncio.timeout(5), connected(port, SITE) as client:
             return (await client.ask(f"{SITE}:{port}", "/")).status == 200
     except (OSError, TimeoutError):
         return False

@@ -367,7 +367,8 @@ def test_haproxy_goes_on_counting_after_a_reload(tmp_path: Path) -> None:
         assert proxy.statuses("a.example.com", "/", "/", "/") == [200] * 3
         process.send_signal(signal.SIGUSR2)
         wait_for_line(process, "Loading success")
-        # The workers of before send their counts at once; without these, three more requests would pass.
+        # The workers of before send their counts before they end; without these, three more requests would pass.
+        wait_for_line(process, "Former worker")
         found: list[int] = []
 
         def is_refused() -> bool:
